@@ -97,7 +97,7 @@ impl Reader {
                 found.omitted = listed.len() - number;
                 break;
             }
-            match self.group(one, &places, &mut records) {
+            match self.group(one, &places, &mut records, deadline) {
                 Ok(Some(group)) => found.groups.push(group),
                 Ok(None) => {}
                 Err(error) => found.unreadable.push((one.group.clone(), error.to_string())),
@@ -122,6 +122,7 @@ impl Reader {
         listed: &Listed,
         places: &[Place],
         records: &mut NextRecords,
+        deadline: Instant,
     ) -> Result<Option<ConsumerGroup>, KafkaError> {
         let failed = |error: &ClientError| self.failed("Describe", "group", &listed.group, error);
         let settings = clients::of_group(&self.config, &listed.group);
@@ -151,7 +152,7 @@ impl Reader {
                 next: NextRecord::Unknown,
             });
         }
-        records.find(&mut partitions)?;
+        records.find(&mut partitions, deadline)?;
         Ok(Some(ConsumerGroup {
             group: listed.group.clone(),
             state: listed.state.clone(),

@@ -106,9 +106,10 @@ async fn a_browser_shows_changes_live_and_runs_each_action_with_the_token() {
 
 /// The functions with which the page writes numbers, positions and commands.
 async fn numbers_are_readable(page: &Page) {
-    let script = r#"return import("/console/format.js").then(({ bytes, seconds, rate, count, lsn, shell }) => [
+    let script = r#"return import("/console/format.js").then(({ bytes, seconds, rate, count, lsn, shell, option }) => [
         bytes(0), bytes(1536), bytes(null), seconds(0.12), seconds(59), seconds(5230), seconds(90061),
         rate(1234.5), count(1234567), String(lsn("1/16B3748")), shell("public.orders"), shell("it's"),
+        shell("x\u001b\u202e"), option("--where", "-1 < id"),
     ])"#;
     let written = page.browser.run(script, &[]).await.unwrap();
     let wanted = json!([
@@ -124,6 +125,8 @@ async fn numbers_are_readable(page: &Page) {
         "4318771016",
         "public.orders",
         r"'it'\''s'",
+        r#""$(printf '\170\033\342\200\256')""#,
+        "--where='-1 < id'",
     ]);
     assert_eq!(written, wanted);
 }

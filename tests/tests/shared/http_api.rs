@@ -135,7 +135,20 @@ async fn every_response_is_as_documented() {
         "{tables:#}"
     );
     assert!(items["schema"]["value_schema_id"].is_u64(), "{tables:#}");
-    assert_eq!(table("public.a\"<b>")["changes_total"], 1, "{tables:#}");
+    let odd = table("public.a\"<b>");
+    assert_eq!(
+        (
+            &odd["changes_total"],
+            &odd["pattern"],
+            &odd["commands"]["snapshot"]
+        ),
+        (
+            &1.into(),
+            &r#""public"."a""<b>""#.into(),
+            &r#"walcast snapshot start --tables '"public"."a""<b>"'"#.into()
+        ),
+        "{tables:#}"
+    );
 
     for path in [
         "dead-letters",

@@ -159,7 +159,7 @@ impl BatchBuilder {
     /// Ends the open transaction: its records and its checkpoint changes belong to the batch.
     pub(crate) fn end(&mut self, position: CommitPosition) {
         let Some(open) = self.open.take() else { return };
-        self.open_was_sent = false;
+        let was_sent = std::mem::take(&mut self.open_was_sent);
         self.batch.completed = Some(position);
         self.batch.message = None;
         if !self.open_delta.is_empty() {
@@ -172,7 +172,7 @@ impl BatchBuilder {
             self.batch.sent_after = self.batch.sent_after.max(open.sent_after);
             if self.batch.noted.len() < NOTED_OF_BATCH {
                 let (changes, records) = (open.next_ordinal.as_u64(), &self.batch.records);
-                let noted = NotedTransaction::of(position, changes, records, self.open_begin);
+                let noted = NotedTransaction::of(position, changes, records, self.open_begin, was_sent);
                 self.batch.noted.push(noted);
             }
         }

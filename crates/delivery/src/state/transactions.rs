@@ -57,19 +57,24 @@ pub(crate) struct NotedTransaction {
 }
 
 impl NotedTransaction {
-    /// Notes a transaction whose last records were written since `begin`.
+    /// Notes a transaction whose last records were written since `begin`. `was_sent` says that further ones are in earlier batches.
     pub(crate) fn of(
         position: CommitPosition,
         changes: u64,
         records: &RecordBuffer,
         begin: Savepoint,
+        was_sent: bool,
     ) -> Self {
         let mut topics: Vec<String> = Vec::new();
         let mut context = None;
+        let mut has_further_topics = false;
         let mut further = records.records_since(begin);
         for record in further.by_ref().take(RECORDS_SEARCHED) {
-            if topics.len() < TOPICS_NOTED && !topics.iter().any(|topic| topic == record.topic) {
-                topics.push(record.topic.to_owned());
+            if !topics.iter().any(|topic| topic == record.topic) {
+                match topics.len() < TOPICS_NOTED {
+                    true => topics.push(record.topic.to_owned()),
+                    false => has_further_topics = true,
+                }
             }
             if context.is_none() {
                 let header = record.headers().find(|header| header.name == CONTEXT_HEADER);
@@ -80,7 +85,7 @@ impl NotedTransaction {
         Self {
             position,
             changes,
-            has_further_records: further.next().is_some(),
+            has_further_records: was_sent || has_further_topics || further.next().is_some(),
             topics,
             context: context.map(|value| String::from_utf8_lossy(value).into_owned()),
         }
@@ -144,7 +149,7 @@ mod tests {
 
     fn noted(number: u64) -> NotedTransaction {
         let records = RecordBuffer::new();
-        NotedTransaction::of(position(number), 3, &records, records.savepoint())
+        NotedTransaction::of(position(number), 3, &records, records.savepoint(), false)
     }
 
     fn record(records: &mut RecordBuffer, topic: &str, context: Option<&str>) {
@@ -163,7 +168,7 @@ mod tests {
         record(&mut records, "shop.public.orders", None);
         record(&mut records, "shop.public.items", Some("{\"user\":\"ada\"}"));
         record(&mut records, "shop.public.orders", Some("{\"user\":\"ada\"}"));
-        let noted = NotedTransaction::of(position(16), 3, &records, begin);
+        let noted = NotedTransaction::of(position(16), 3, &records, begin, false);
         assert_eq!(noted.topics, ["shop.public.orders", "shop.public.items"]);
         assert_eq!(noted.context.as_deref(), Some("{\"user\":\"ada\"}"));
         assert!(!noted.has_further_records);
@@ -173,11 +178,27 @@ mod tests {
     fn a_large_transaction_is_searched_in_part() {
         let mut records = RecordBuffer::new();
         let begin = records.savepoint();
-        for number in 0..=RECORDS_SEARCHED {
+        for _ in 0..=RECORDS_SEARCHED {
+            record(&mut records, "shop.public.orders", None);
+        }
+        let noted = NotedTransaction::of(position(16), 65, &records, begin, false);
+        assert_eq!(noted.topics, ["shop.public.orders"]);
+        assert!(noted.has_further_records);
+    }
+
+    #[test]
+    fn topics_that_are_left_out_are_not_denied() {
+        let mut records = RecordBuffer::new();
+        let begin = records.savepoint();
+        for number in 0..=TOPICS_NOTED {
             record(&mut records, &format!("shop.public.t{number}"), None);
         }
-        let noted = NotedTransaction::of(position(16), 65, &records, begin);
+        let noted = NotedTransaction::of(position(16), 21, &records, begin, false);
         assert_eq!(noted.topics.len(), TOPICS_NOTED);
+        assert!(noted.has_further_records);
+        // The first records of a transaction that was sent in part are in an earlier batch.
+        let noted = NotedTransaction::of(position(16), 21, &records, records.savepoint(), true);
+        assert_eq!(noted.topics, [""; 0]);
         assert!(noted.has_further_records);
     }
 
@@ -189,7 +210,7 @@ mod tests {
             "shop.public.orders",
             Some(&"x".repeat(CONTEXT_BYTES + 1)),
         );
-        let noted = NotedTransaction::of(position(16), 1, &records, Savepoint::default());
+        let noted = NotedTransaction::of(position(16), 1, &records, Savepoint::default(), false);
         assert_eq!(noted.context, None);
     }
 

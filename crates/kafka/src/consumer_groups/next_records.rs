@@ -1,6 +1,7 @@
 //! First records that groups have not consumed.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ use crate::replay_copy::REPLAY_HEADER;
 /// Header that identifies a record.
 const ID: &str = "walcast.id";
 
-/// Time for which the records of one group are awaited.
+/// Time for which the records of one topic are awaited.
 const RECORDS_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Longest wait for one record.
@@ -46,21 +47,30 @@ impl NextRecords {
         })
     }
 
-    /// Finds the next record of each partition, in the order of their topics. Those that cannot be read in time stay unknown.
-    pub(super) fn find(&mut self, partitions: &mut [GroupPartition]) -> Result<(), KafkaError> {
+    /// Finds the next record of each partition, in the order of their topics. Those that cannot be read until the deadline stay
+    /// unknown.
+    pub(super) fn find(
+        &mut self,
+        partitions: &mut [GroupPartition],
+        deadline: Instant,
+    ) -> Result<(), KafkaError> {
         for of_topic in partitions.chunk_by_mut(|one, next| one.topic == next.topic) {
-            self.find_in_topic(of_topic)?;
+            self.find_in_topic(of_topic, deadline)?;
         }
         Ok(())
     }
 
     /// The client library reports the end of a partition by its number alone, so that the partitions of one topic are read at a time.
-    fn find_in_topic(&mut self, partitions: &mut [GroupPartition]) -> Result<(), KafkaError> {
+    fn find_in_topic(
+        &mut self,
+        partitions: &mut [GroupPartition],
+        deadline: Instant,
+    ) -> Result<(), KafkaError> {
         let mut wanted: HashMap<i32, &mut GroupPartition> = HashMap::new();
         let mut start = TopicPartitionList::new();
         for partition in partitions {
             match beginning(partition) {
-                Beginning::End => partition.next = self.none(partition),
+                Beginning::End => partition.next = self.none(partition, deadline),
                 Beginning::Unknown => {}
                 Beginning::Offset(offset) => {
                     let (topic, number) = (&partition.topic, partition.partition);
@@ -74,21 +84,21 @@ impl NextRecords {
             return Ok(());
         }
         self.committed.assign(&start).map_err(|error| failed(&error))?;
-        let deadline = Instant::now() + RECORDS_TIME_MAX;
-        while !wanted.is_empty() && Instant::now() < deadline {
+        let of_topic = deadline.min(Instant::now() + RECORDS_TIME_MAX);
+        while !wanted.is_empty() && Instant::now() < of_topic {
             match self.committed.poll(POLL) {
                 Some(Ok(record)) => {
                     if let Some(partition) = wanted.remove(&record.partition()) {
                         partition.next = match record.offset() < partition.end {
                             true => next(&record),
-                            false => self.none(partition),
+                            false => self.none(partition, deadline),
                         };
                     }
                 }
                 // What is left before the end are markers of transactions.
                 Some(Err(ClientError::PartitionEOF(number))) => {
                     if let Some(partition) = wanted.remove(&number) {
-                        partition.next = self.none(partition);
+                        partition.next = self.none(partition, deadline);
                     }
                 }
                 Some(Err(error)) => debug!(%error, "{DOING}"),
@@ -100,7 +110,11 @@ impl NextRecords {
     }
 
     /// What is next after the last record that a `read_committed` consumer sees: nothing, or records of open transactions.
-    fn none(&self, partition: &GroupPartition) -> NextRecord {
+    fn none(&self, partition: &GroupPartition, deadline: Instant) -> NextRecord {
+        // Each request of a broker that does not answer takes as long as its limit.
+        if Instant::now() >= deadline {
+            return NextRecord::Unknown;
+        }
         let (topic, number) = (&partition.topic, partition.partition);
         match self.uncommitted.fetch_watermarks(topic, number, REQUEST_TIMEOUT) {
             Ok((_, last)) if last <= partition.end => NextRecord::None,
@@ -134,13 +148,17 @@ fn beginning(partition: &GroupPartition) -> Beginning {
 }
 
 fn next(record: &BorrowedMessage<'_>) -> NextRecord {
-    let headers = || record.headers().into_iter().flat_map(|headers| headers.iter());
-    let is_replayed = headers().any(|header| header.key == REPLAY_HEADER);
-    let id = headers().find(|header| header.key == ID && !is_replayed);
-    let id = id.and_then(|header| header.value);
+    // The client library panics on a header whose name is not UTF-8, which another producer may have written.
+    let id = catch_unwind(AssertUnwindSafe(|| {
+        let headers = || record.headers().into_iter().flat_map(|headers| headers.iter());
+        let is_replayed = headers().any(|header| header.key == REPLAY_HEADER);
+        let id = headers().find(|header| header.key == ID && !is_replayed);
+        let id = id.and_then(|header| header.value);
+        id.map(|id| String::from_utf8_lossy(id).into_owned())
+    }));
     NextRecord::Record {
         timestamp: record.timestamp().to_millis(),
-        id: id.map(|id| String::from_utf8_lossy(id).into_owned()),
+        id: id.unwrap_or_default(),
     }
 }
 

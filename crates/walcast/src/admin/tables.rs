@@ -16,6 +16,9 @@ const TABLES_SHOWN: usize = 1000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TableReport {
     pub(crate) table: String,
+    /// Pattern that matches the table alone. It is for commands, and no part of `/status`.
+    #[serde(skip)]
+    pub(crate) pattern: String,
     /// `captured`, `waiting_for_sql`, `reading`, `streaming` or `quarantined`.
     pub(crate) state: String,
     /// What keeps changes from being delivered, and its remedy.
@@ -73,6 +76,7 @@ impl TableReport {
         };
         Self {
             table: table.to_string(),
+            pattern: table.as_pattern(),
             state: state.word().to_owned(),
             finding,
             quarantine,

@@ -28,6 +28,7 @@ pub(super) struct Tables {
 #[derive(Debug, Serialize)]
 struct Table {
     table: String,
+    pattern: String,
     state: String,
     finding: Option<String>,
     quarantine: Option<QuarantineReport>,
@@ -112,6 +113,7 @@ impl Known {
     fn table(&mut self, report: TableReport) -> Table {
         let TableReport {
             table,
+            pattern,
             state,
             finding,
             quarantine,
@@ -121,7 +123,7 @@ impl Known {
             Some((rate, last)) => (Some(rate), last),
             None => (self.has_rates.then_some(0.0), None),
         };
-        let name = argument(&table);
+        let name = argument(&pattern);
         let mut commands = BTreeMap::from([("snapshot", format!("walcast snapshot start --tables {name}"))]);
         if quarantine.is_some() {
             commands.insert("resume", format!("walcast table resume {name}"));
@@ -139,6 +141,7 @@ impl Known {
             schema: self.schemas.remove(&table),
             commands,
             table,
+            pattern,
             state,
             finding,
             quarantine,

@@ -230,6 +230,16 @@ async fn requests_that_would_change_something_name_the_command() {
         .ask("PUT", "/connectors/shop/pause", "Origin: http://evil.example\r\n")
         .await;
     assert!(head.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{head}");
+    for path in ["/connectors/shop/pause", "/"] {
+        let text = format!("PUT {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+        let (head, _) = request(served.address, &text).await;
+        assert!(
+            head.starts_with("HTTP/1.1 421 Misdirected Request\r\n"),
+            "{path}: {head}"
+        );
+    }
+    let (head, _) = served.ask("PUT", "/", "").await;
+    assert!(head.starts_with("HTTP/1.1 401 Unauthorized\r\n"), "{head}");
 }
 
 #[tokio::test]

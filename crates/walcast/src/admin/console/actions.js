@@ -2,7 +2,7 @@
 
 import { hasToken, Rejection, send, setToken } from "./api.js";
 import { byId, element, write } from "./dom.js";
-import { shell } from "./format.js";
+import { option, shell } from "./format.js";
 
 const dialog = byId("action-dialog");
 const tokenDialog = byId("token-dialog");
@@ -128,7 +128,7 @@ export function readRows(pattern) {
       { name: "where", label: "Condition", value: "", hint: "optional, on the rows" },
     ],
     command: ({ tables, where }) =>
-      `walcast snapshot start --tables ${shell(tables)}${where ? ` --where ${shell(where)}` : ""}`,
+      `walcast snapshot start ${option("--tables", tables)}${where ? ` ${option("--where", where)}` : ""}`,
     request: (entered) => ({ method: "POST", path: SNAPSHOT, body: { action: "start", tables: [selection(entered)] } }),
     outcome: concerned,
   };
@@ -145,13 +145,13 @@ export function commandSnapshot(action, title, text) {
   };
 }
 
-/** Ends the quarantine of a table. */
-export function resumeTable(table, command) {
+/** Ends the quarantine of the table that a pattern matches. */
+export function resumeTable(pattern, command) {
   return {
     title: "Resume a table",
-    text: `Ends the quarantine of ${table}: its changes are delivered again, and its rows are read.`,
+    text: `Ends the quarantine of ${pattern}: its changes are delivered again, and its rows are read.`,
     command: () => command,
-    request: () => ({ method: "POST", path: SNAPSHOT, body: { action: "resume_tables", tables: [table] } }),
+    request: () => ({ method: "POST", path: SNAPSHOT, body: { action: "resume_tables", tables: [pattern] } }),
     outcome: concerned,
   };
 }

@@ -41,7 +41,7 @@ export const deadLetters = {
   watched: true,
   empty: "No dead letter since the start.",
   rows: (answer) => answer.recent,
-  key: (row) => row.id,
+  key: (row) => `${row.id} ${row.table}`,
   note: (answer) => `${count(answer.total)} since the start`,
   attention: (answer) =>
     answer.counts.map(({ table, reason, count: number }) => ({

@@ -52,6 +52,13 @@ export class Entries {
 
   /** Shows these items in this order. */
   show(items, keyOf) {
+    // An element that is moved loses the focus, so that those that are no longer shown are removed first.
+    const shown = new Set(items.map(keyOf));
+    for (const [key, entry] of this.known) {
+      if (!shown.has(key)) {
+        entry.remove();
+      }
+    }
     const kept = new Map();
     let place = this.parent.firstElementChild;
     for (const item of items) {
@@ -66,11 +73,6 @@ export class Entries {
         place = place.nextElementSibling;
       } else {
         this.parent.insertBefore(entry, place);
-      }
-    }
-    for (const [key, entry] of this.known) {
-      if (!kept.has(key)) {
-        entry.remove();
       }
     }
     this.known = kept;

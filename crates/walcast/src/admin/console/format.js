@@ -94,7 +94,19 @@ export function lsn(text) {
   return found === null ? null : (BigInt(`0x${found[1]}`) << 32n) + BigInt(`0x${found[2]}`);
 }
 
-/** A word for a shell: quoted unless it is harmless. */
+/**
+ * A word for a shell: quoted unless it is harmless. Control and directional characters are written out, because a terminal may obey
+ * them when the command is pasted.
+ */
 export function shell(word) {
-  return /^[A-Za-z0-9_./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  if (/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u.test(word)) {
+    const octal = (byte) => `\\${byte.toString(8).padStart(3, "0")}`;
+    return `"$(printf '${Array.from(new TextEncoder().encode(word), octal).join("")}')"`;
+  }
+  return /^[A-Za-z0-9_./:@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** An option with its value. A value that begins with a hyphen is joined to the option. */
+export function option(name, value) {
+  return `${name}${value.startsWith("-") ? "=" : " "}${shell(value)}`;
 }

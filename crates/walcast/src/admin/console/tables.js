@@ -6,18 +6,6 @@ import { age, bytes, count, percent, rate, seconds } from "./format.js";
 
 const TONES = { streaming: "good", captured: "good", reading: "good", waiting_for_sql: "warn", quarantined: "bad" };
 
-const PLAIN = /^[a-z_][a-z0-9_$]*\.[a-z_][a-z0-9_$]*$/;
-
-/** The name of a table as a pattern that matches it alone: inside of quotes every character is literal. */
-function patternOf(table) {
-  if (PLAIN.test(table)) {
-    return table;
-  }
-  const dot = table.indexOf(".");
-  const quoted = (part) => `"${part.replaceAll('"', '""')}"`;
-  return `${quoted(table.slice(0, dot))}.${quoted(table.slice(dot + 1))}`;
-}
-
 function state({ state: word, finding }, cell) {
   if (cell.firstElementChild === null) {
     cell.append(element("span"), element("small"));
@@ -64,9 +52,9 @@ function actions(row, cell) {
     return KEPT;
   }
   cell.dataset.action = wanted;
-  const { table, commands } = row;
-  const read = () => button("Read rows", () => readRows(patternOf(table)), `Read rows of ${table}`);
-  const resume = () => button("Resume", () => resumeTable(patternOf(table), commands.resume), `Resume ${table}`);
+  const { table, pattern, commands } = row;
+  const read = () => button("Read rows", () => readRows(pattern), `Read rows of ${table}`);
+  const resume = () => button("Resume", () => resumeTable(pattern, commands.resume), `Resume ${table}`);
   cell.replaceChildren(wanted === "resume" ? resume() : read());
   return KEPT;
 }
@@ -89,7 +77,7 @@ export const tables = {
   watched: true,
   empty: "No table is captured yet.",
   rows: (answer) => answer.tables,
-  key: (row) => row.table,
+  key: (row) => row.pattern,
   note: summary,
   attention: (answer) =>
     answer.tables
