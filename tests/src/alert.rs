@@ -31,8 +31,9 @@ impl Alert {
     }
 
     fn parse(expression: &'static str) -> Alert {
-        // What follows covers a series that begins with its first event.
+        // What follows covers a series that begins with its first event, or leaves instances out.
         let condition = expression.split(" or ").next().unwrap();
+        let condition = condition.split(" and ").next().unwrap();
         let comparisons = [" > ", " < ", " == "];
         let (comparison, (left, right)) = comparisons
             .into_iter()

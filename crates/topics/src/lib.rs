@@ -80,7 +80,7 @@ pub use policy::policy_note;
 pub use reader::{RecordReader, Topic};
 pub use record::{Content, Header, Record, RecordSchemas};
 pub use replay_plan::{
-    LsnWindow, RemovedRecords, WindowRange, first_left, last_position, oldest_position, plan_window,
+    LsnWindow, Oldest, RemovedRecords, WindowRange, first_left, last_position, oldest_position, plan_window,
     position_of_time,
 };
 pub use row_states::{ColumnChange, ColumnOrigin, OldValue, RowState, RowStates};

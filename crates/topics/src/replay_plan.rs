@@ -88,17 +88,37 @@ pub async fn first_left(
     Ok(topic.first_position(decoder, range).await?.map(next))
 }
 
-/// Position of the oldest record of a topic; `None` if no record with a position is left.
+/// Position of the oldest record of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Oldest {
+    /// The topic has no record that a connector has sent, replays aside.
+    None,
+    /// The position.
+    At(Lsn),
+    /// The first records of a partition have no position, such as those of another program.
+    Unknown,
+}
+
+/// Position of the oldest record of a topic.
 ///
 /// # Errors
 /// The topic or the registry cannot be read.
-pub async fn oldest_position(topic: &Topic, decoder: &mut Decoder) -> Result<Option<Lsn>, TopicsError> {
+pub async fn oldest_position(topic: &Topic, decoder: &mut Decoder) -> Result<Oldest, TopicsError> {
     let mut oldest: Option<Lsn> = None;
     for range in topic.partitions() {
         let first = topic.first_position(decoder, *range).await?;
+        let offsets = range.first..range.end;
+        if first.is_none()
+            && topic
+                .original_in(decoder, range.partition, offsets)
+                .await?
+                .is_some()
+        {
+            return Ok(Oldest::Unknown);
+        }
         oldest = oldest.into_iter().chain(first).min();
     }
-    Ok(oldest)
+    Ok(oldest.map_or(Oldest::None, Oldest::At))
 }
 
 /// Retention removes whole segments, which may end within a transaction: only a transaction behind the first one that is left is complete.

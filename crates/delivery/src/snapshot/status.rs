@@ -65,11 +65,14 @@ impl SnapshotStatus {
         self.lock().clone()
     }
 
-    /// Shows the remaining tables; the progress of known tables is kept.
+    /// Shows the remaining tables; the progress of known tables is kept. `None`: none remain.
     pub(crate) fn show(&self, progress: Option<&SnapshotProgress>) {
         let mut view = self.lock();
         let Some(progress) = progress else {
-            *view = SnapshotView::default();
+            *view = SnapshotView {
+                tables_done: view.tables_done.saturating_add(view.tables.len()),
+                ..SnapshotView::default()
+            };
             return;
         };
         view.paused = progress.paused;
@@ -223,5 +226,9 @@ mod tests {
         assert_eq!(shown.tables[0].percent(), Some(0.0));
         view.show(None);
         assert!(view.read().tables.is_empty() && view.read().window.is_none());
+        view.show(None);
+        assert_eq!(view.read().tables_done, 2, "it stays visible that they were read");
+        view.show(Some(&SnapshotProgress::of([table("c")])));
+        assert_eq!(view.read().tables_done, 0);
     }
 }

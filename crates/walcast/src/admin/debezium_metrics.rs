@@ -35,6 +35,8 @@ pub(super) fn series(connector: &ConnectorHandle) -> Result<String, fmt::Error> 
     let labels = [
         ("plugin".into(), PLUGIN.into()),
         ("name".into(), identity.topic_prefix.clone().into()),
+        // Connectors of one process can have the same topic prefix, and Prometheus keeps one of several series with the same labels.
+        ("connector".into(), identity.name.clone().into()),
     ];
     let mut registry = Registry::with_labels(labels.into_iter());
     registry.register_collector(Box::new(Families(jmx(&figures))));

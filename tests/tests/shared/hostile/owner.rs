@@ -170,6 +170,13 @@ async fn a_table_with_policies_is_not_read_and_no_policy_runs() {
         .command(&["snapshot", "start", "--tables", "public.items"])
         .await;
     assert!(refused.error(1).contains(remedy), "{refused:#?}");
+    // Nor are its rows compared, which does not end a comparison with other tables.
+    let verified = case.command(&["verify"]).await;
+    assert_eq!(verified.code, Some(2), "{verified:#?}");
+    assert!(
+        verified.stdout.contains("public.items: not compared: "),
+        "{verified:#?}"
+    );
     instance.stop().await;
     assert_eq!(caught(&case, "policies_role"), 0);
 

@@ -65,21 +65,21 @@ fn figures_have_the_names_of_debezium() {
         debezium_snapshot_running{service_name="shop",debezium_connector_type="postgresql",debezium_context="snapshot",debezium_snapshot_running_state="not_running"} 1
         debezium_snapshot_completed{service_name="shop",debezium_connector_type="postgresql",debezium_context="snapshot",debezium_snapshot_completed_state="completed"} 0
         debezium_snapshot_completed{service_name="shop",debezium_connector_type="postgresql",debezium_context="snapshot",debezium_snapshot_completed_state="not_completed"} 1
-        debezium_metrics_MilliSecondsBehindSource{plugin="postgres",name="shop-events",context="streaming"} 0
-        debezium_metrics_MilliSecondsSinceLastEvent{plugin="postgres",name="shop-events",context="streaming"} -1
-        debezium_metrics_Connected{plugin="postgres",name="shop-events",context="streaming"} 1
-        debezium_metrics_TotalNumberOfEventsSeen{plugin="postgres",name="shop-events",context="streaming"} 12
-        debezium_metrics_TotalNumberOfEventsSeen{plugin="postgres",name="shop-events",context="snapshot"} 7
-        debezium_metrics_TotalNumberOfCreateEventsSeen{plugin="postgres",name="shop-events",context="streaming"} 7
-        debezium_metrics_TotalNumberOfUpdateEventsSeen{plugin="postgres",name="shop-events",context="streaming"} 3
-        debezium_metrics_TotalNumberOfDeleteEventsSeen{plugin="postgres",name="shop-events",context="streaming"} 1
-        debezium_metrics_NumberOfErroneousEvents{plugin="postgres",name="shop-events",context="streaming"} 4
-        debezium_metrics_NumberOfCommittedTransactions{plugin="postgres",name="shop-events",context="streaming"} 6
-        debezium_metrics_TotalTableCount{plugin="postgres",name="shop-events",context="snapshot"} 0
-        debezium_metrics_RemainingTableCount{plugin="postgres",name="shop-events",context="snapshot"} 0
-        debezium_metrics_SnapshotRunning{plugin="postgres",name="shop-events",context="snapshot"} 0
-        debezium_metrics_SnapshotPaused{plugin="postgres",name="shop-events",context="snapshot"} 0
-        debezium_metrics_SnapshotCompleted{plugin="postgres",name="shop-events",context="snapshot"} 0
+        debezium_metrics_MilliSecondsBehindSource{plugin="postgres",name="shop-events",connector="shop",context="streaming"} 0
+        debezium_metrics_MilliSecondsSinceLastEvent{plugin="postgres",name="shop-events",connector="shop",context="streaming"} -1
+        debezium_metrics_Connected{plugin="postgres",name="shop-events",connector="shop",context="streaming"} 1
+        debezium_metrics_TotalNumberOfEventsSeen{plugin="postgres",name="shop-events",connector="shop",context="streaming"} 12
+        debezium_metrics_TotalNumberOfEventsSeen{plugin="postgres",name="shop-events",connector="shop",context="snapshot"} 7
+        debezium_metrics_TotalNumberOfCreateEventsSeen{plugin="postgres",name="shop-events",connector="shop",context="streaming"} 7
+        debezium_metrics_TotalNumberOfUpdateEventsSeen{plugin="postgres",name="shop-events",connector="shop",context="streaming"} 3
+        debezium_metrics_TotalNumberOfDeleteEventsSeen{plugin="postgres",name="shop-events",connector="shop",context="streaming"} 1
+        debezium_metrics_NumberOfErroneousEvents{plugin="postgres",name="shop-events",connector="shop",context="streaming"} 4
+        debezium_metrics_NumberOfCommittedTransactions{plugin="postgres",name="shop-events",connector="shop",context="streaming"} 6
+        debezium_metrics_TotalTableCount{plugin="postgres",name="shop-events",connector="shop",context="snapshot"} 0
+        debezium_metrics_RemainingTableCount{plugin="postgres",name="shop-events",connector="shop",context="snapshot"} 0
+        debezium_metrics_SnapshotRunning{plugin="postgres",name="shop-events",connector="shop",context="snapshot"} 0
+        debezium_metrics_SnapshotPaused{plugin="postgres",name="shop-events",connector="shop",context="snapshot"} 0
+        debezium_metrics_SnapshotCompleted{plugin="postgres",name="shop-events",connector="shop",context="snapshot"} 0
     "#]].assert_eq(&figures(&text));
     assert!(
         text.contains("# TYPE debezium_event_count counter\n"),

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use walcast_delivery::{BoxedPortError, ChosenRows, DeliveryError, Guarantee, OnIncompatible, Snapshot};
+use walcast_delivery::{
+    BoxedPortError, ChosenRows, DeliveryError, Detail, Guarantee, OnIncompatible, Snapshot,
+};
 use walcast_kafka::{
     KafkaError, PartitionRange, ReadFrom, TopicIndex, TopicReader, TopicSelection, is_replayed, topic_setting,
 };
@@ -71,6 +73,20 @@ pub(super) fn failed(error: VerifyError) -> anyhow::Error {
 impl Sides<'_> {
     pub(super) fn lsn(&self) -> Lsn {
         self.snapshot.lsn()
+    }
+
+    /// Whether an error of the source concerns one table: it may not be read (also because of its policies), or its rows cannot be.
+    /// A condition that the server rejects concerns the request.
+    fn is_of_table(&self, error: &BoxedPortError) -> bool {
+        let is_unreadable = matches!(
+            error.as_error().downcast_ref(),
+            Some(PostgresError::RowsUnreadable { .. })
+        );
+        match error.detail() {
+            Some(Detail::RowsDenied) => true,
+            Some(Detail::RowsUnreadable) => is_unreadable || self.rows.condition().is_none(),
+            _ => false,
+        }
     }
 
     /// Compares a topic with its tables; the inner error is the reason for which that is not possible. `only` contains the keys that
@@ -208,8 +224,8 @@ impl Sides<'_> {
                 Err(error @ (VerifyError::Map(_) | VerifyError::OwnRecord { .. })) => {
                     return Ok(Err(error.to_string()));
                 }
-                // Other tables can be read: the statements name this one only.
-                Err(VerifyError::Delivery(DeliveryError::Source(error))) if is_of_table(&error) => {
+                // Other tables can be read.
+                Err(VerifyError::Delivery(DeliveryError::Source(error))) if self.is_of_table(&error) => {
                     return Ok(Err(describe(error.as_error())));
                 }
                 read => read.map_err(failed)?,
@@ -296,18 +312,6 @@ impl Sides<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether an error of the source concerns one table: it may not be read, or no statement can contain a name that is needed for it.
-fn is_of_table(error: &BoxedPortError) -> bool {
-    matches!(
-        error.as_error().downcast_ref(),
-        Some(
-            PostgresError::ReadDenied { .. }
-                | PostgresError::UnreadableName { .. }
-                | PostgresError::RowsUnreadable { .. }
-        )
-    )
 }
 
 /// All records of a topic.
