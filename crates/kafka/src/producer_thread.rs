@@ -113,12 +113,12 @@ impl ProducerThread {
         if let Ok(responded) = tokio::time::timeout(BLOCKED_LIMIT, responds).await {
             return responded;
         }
+        let next = Running::start(&self.config, &self.abandoned, &self.authenticated_before)?;
         let producers = self.abandoned.fetch_add(1, Ordering::Relaxed) + 1;
         warn!(
             producers,
             "a Kafka producer does not return from a call and is abandoned; an invalid response of a broker can cause this"
         );
-        let next = Running::start(&self.config, &self.abandoned, &self.authenticated_before)?;
         std::mem::replace(&mut self.running, next).abandon();
         Ok(())
     }

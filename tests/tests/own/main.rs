@@ -2,5 +2,6 @@
 
 mod interruptions;
 mod kafka_versions;
+mod outbox_move_unseen;
 mod outbox_poll_restarts;
 mod slot_monitor;

@@ -12,7 +12,7 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp};
 
 use crate::config::DeliveryConfig;
-use crate::coverage::{first_finding, publication_findings};
+use crate::coverage::{first_finding, publication_findings, table_finding};
 use crate::error::DeliveryError;
 use crate::halt::Halt;
 use crate::ports::source::Source;
@@ -60,6 +60,8 @@ impl PreparedStream {
             }
             .into());
         }
+        // Once a table without replica identity is published, the server rejects its marks and the updates of applications.
+        first_finding(chosen.captured.iter().filter_map(table_finding).collect())?;
         let creates_publication = chosen.publication.is_none();
         if !creates_publication {
             first_finding(publication_findings(&chosen, &config.publication))?;

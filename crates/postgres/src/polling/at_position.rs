@@ -3,11 +3,17 @@
 //! The snapshot of a temporary slot shows exactly these rows. A session with the snapshot reads their keys with a cursor, in the order of
 //! the outbox, and another one locks and marks the rows, as a worker does. A row that is not to be sent any more by then, because it was
 //! marked or deleted meanwhile, is passed over; one that another session has locked is waited for.
+//!
+//! The snapshot of a slot follows the WAL, and that of any other session follows a moment later: with synchronous replication, once a
+//! standby has confirmed the commit. Rows are locked only once both show them, or else such a row would seem to have been deleted.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::sleep;
+use tracing::info;
 use walcast_delivery::sql::literal;
 use walcast_delivery::{
     BoxedPortError, ClaimedRows, HashRange, PolledClaims, PolledTable, RowKey, SlotCreationState,
@@ -15,7 +21,6 @@ use walcast_delivery::{
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp};
 
 use super::claims::{PostgresClaims, wanted};
-use super::session::connect;
 use super::statements::Statements;
 use super::transaction::{self, Texts};
 use crate::catalog::execute;
@@ -33,8 +38,12 @@ const DOING: &str = "reading the rows of an outbox as of a position";
 /// Length of the name of the connector's slot that the name of the temporary slot begins with.
 const SLOT_BYTES: usize = 20;
 
+/// Pause before transactions are looked up again whose commits other sessions do not see yet.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Claims the rows of one position.
 pub struct PostgresRowsAtPosition {
+    position: Lsn,
     /// Session with the snapshot. Its locks keep the outboxes from being dropped or renamed.
     snapshot: SqlSession,
     claims: PostgresClaims,
@@ -49,9 +58,11 @@ struct Remaining {
 }
 
 impl PostgresRowsAtPosition {
-    /// Takes the snapshot, and returns its position. `streaming` is the configuration of the stream that begins there.
+    /// Takes the snapshot, and returns its position. `streaming` is the configuration of the stream that begins there. `reading` and
+    /// `claims` are sessions of the configuration that polls, and so of a role that may read the outboxes.
     pub(super) async fn take(
         streaming: &PostgresConfig,
+        reading: SqlSession,
         claims: PostgresClaims,
     ) -> Result<(Lsn, Self), PostgresError> {
         let mut config = streaming.clone();
@@ -78,8 +89,8 @@ impl PostgresRowsAtPosition {
             doing: DOING,
             answer: "a slot without snapshot".to_owned(),
         })?;
-        // The imported snapshot outlives the slot, which ends with its connection.
-        let reading = connect(&config).await?;
+        // The imported snapshot outlives the slot, which ends with its connection. Only a session of the same database of the same server
+        // can import it.
         execute(
             &reading.client,
             DOING,
@@ -87,7 +98,9 @@ impl PostgresRowsAtPosition {
         )
         .await?;
         reading.client.stay_in_transaction();
+        await_visible(claims.session(), &own_snapshot(&reading).await?).await?;
         let rows = Self {
+            position: consistent_point,
             snapshot: reading,
             claims,
             tables: BTreeMap::new(),
@@ -108,13 +121,14 @@ impl PostgresRowsAtPosition {
             if remaining.rows.is_empty() {
                 remaining.read(&self.snapshot, &statements).await?;
             }
-            let (keys, lsn) = wanted(remaining.rows.clone(), statements.key_columns())?;
+            let (keys, _) = wanted(remaining.rows.clone(), statements.key_columns())?;
             let Some(first) = keys.first() else {
                 return Ok(claimed);
             };
             claimed.rows = self.claims.lock(table, &keys).await?;
             if !claimed.rows.is_empty() {
-                claimed.lsn = lsn;
+                // Not the end of WAL: commits between it and the position are in the stream, behind these rows.
+                claimed.lsn = self.position;
                 remaining.rows.drain(..claimed.rows.len());
                 return Ok(claimed);
             }
@@ -128,13 +142,24 @@ impl PostgresRowsAtPosition {
 }
 
 impl Remaining {
-    /// Reads further rows.
+    /// Reads further rows. Without a time limit: without an index, the first ones are known once all of them are sorted.
     async fn read(&mut self, snapshot: &SqlSession, statements: &Statements) -> Result<(), PostgresError> {
         if !self.has_cursor {
             execute(&snapshot.client, DOING, &statements.declare_cursor()).await?;
             self.has_cursor = true;
+            // The cursor keeps a lock from here on. The rows of a file that replaced another one since are newer than the snapshot.
+            let rewritten = transaction::texts(&snapshot.client, DOING, &statements.rewritten()).await?;
+            if !rewritten.is_empty() {
+                return Err(PostgresError::UnexpectedAnswer {
+                    doing: DOING,
+                    answer: format!(
+                        "{} was rewritten or truncated meanwhile, so that the rows of the position are not known; repeat the command",
+                        statements.table
+                    ),
+                });
+            }
         }
-        self.rows = transaction::texts(&snapshot.client, DOING, &statements.fetch()).await?;
+        self.rows = transaction::unlimited_texts(&snapshot.client, DOING, &statements.fetch()).await?;
         let oid = Some(statements.oid.as_u32().to_string());
         if self.rows.iter().any(|row| row.last() != Some(&oid)) {
             return Err(PostgresError::TableReplaced {
@@ -143,6 +168,47 @@ impl Remaining {
         }
         Ok(())
     }
+}
+
+/// Snapshot of the transaction of a session.
+async fn own_snapshot(session: &SqlSession) -> Result<String, PostgresError> {
+    let sql = "SELECT pg_catalog.txid_current_snapshot()";
+    let rows = transaction::texts(&session.client, DOING, sql).await?;
+    let snapshot = rows.into_iter().flatten().flatten().next();
+    snapshot.ok_or_else(|| PostgresError::UnexpectedAnswer {
+        doing: DOING,
+        answer: "no snapshot".to_owned(),
+    })
+}
+
+/// Waits until another session sees every commit that a snapshot shows.
+async fn await_visible(session: &SqlSession, snapshot: &str) -> Result<(), PostgresError> {
+    let sql = unseen(snapshot);
+    let mut is_logged = false;
+    loop {
+        let unseen = transaction::texts(&session.client, DOING, &sql).await?;
+        if unseen.is_empty() {
+            return Ok(());
+        }
+        if !is_logged {
+            let transactions = unseen.len();
+            info!(
+                transactions,
+                "waiting for commits before the position that other sessions do not see yet: a synchronous standby may have to confirm them"
+            );
+            is_logged = true;
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// Transactions that run for other sessions, and whose commits a snapshot shows.
+fn unseen(snapshot: &str) -> String {
+    let snapshot = literal(snapshot);
+    format!(
+        "SELECT running FROM pg_catalog.txid_snapshot_xip(pg_catalog.txid_current_snapshot()) AS running \
+         WHERE pg_catalog.txid_visible_in_snapshot(running, {snapshot}::pg_catalog.txid_snapshot)"
+    )
 }
 
 /// Statements that begin a transaction with a snapshot. It lasts as long as Kafka takes to store the events.
@@ -182,7 +248,16 @@ impl fmt::Debug for PostgresRowsAtPosition {
 
 #[cfg(test)]
 mod tests {
-    use super::importing;
+    use super::{importing, unseen};
+
+    #[test]
+    fn transactions_are_awaited_that_the_snapshot_shows_and_other_sessions_do_not() {
+        assert_eq!(
+            unseen("700:705:701,703"),
+            "SELECT running FROM pg_catalog.txid_snapshot_xip(pg_catalog.txid_current_snapshot()) AS running WHERE \
+             pg_catalog.txid_visible_in_snapshot(running, '700:705:701,703'::pg_catalog.txid_snapshot)"
+        );
+    }
 
     #[test]
     fn the_snapshot_is_imported_before_the_first_query() {

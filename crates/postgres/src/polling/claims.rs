@@ -46,6 +46,10 @@ impl PostgresClaims {
             .ok_or(PostgresError::NotLeading)
     }
 
+    pub(super) fn session(&self) -> &SqlSession {
+        &self.session
+    }
+
     /// Statements of an outbox.
     pub(super) fn statements(&self, table: &PolledTable) -> Result<Statements, PostgresError> {
         self.of(table).cloned()

@@ -128,9 +128,9 @@ impl PolledSource for PostgresOutboxes {
 
     async fn rows_at_position(&self) -> Result<(Lsn, PostgresRowsAtPosition), BoxedPortError> {
         let streaming = self.streaming.as_ref().ok_or(PostgresError::NotLeading)?;
-        let session = connect(&self.config).await?;
+        let (reading, session) = (connect(&self.config).await?, connect(&self.config).await?);
         let claims = PostgresClaims::new(session, Arc::clone(&self.statements));
-        Ok(Box::pin(PostgresRowsAtPosition::take(streaming, claims)).await?)
+        Ok(Box::pin(PostgresRowsAtPosition::take(streaming, reading, claims)).await?)
     }
 
     async fn mark(&self, table: &PolledTable, keys: &[RowKey]) -> Result<u64, BoxedPortError> {

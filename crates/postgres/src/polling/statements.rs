@@ -233,6 +233,15 @@ impl Statements {
         )
     }
 
+    /// The outbox and its partitions whose files are not those that a snapshot shows. The function looks behind the snapshot.
+    pub(super) fn rewritten(&self) -> String {
+        let oid = self.oid.as_u32();
+        format!(
+            "SELECT 1 FROM pg_catalog.pg_class AS c WHERE c.relfilenode <> pg_catalog.pg_relation_filenode(c.oid) \
+             AND (c.oid = {oid} OR c.oid IN (SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree({oid}) AS p))"
+        )
+    }
+
     /// Reads further rows from the cursor.
     pub(super) fn fetch(&self) -> String {
         format!("FETCH FORWARD {} FROM {}", self.rows_max, self.cursor())

@@ -71,7 +71,23 @@ pub(super) async fn texts(
     doing: &'static str,
     sql: &str,
 ) -> Result<Vec<Texts>, PostgresError> {
-    let answer = client.answered(doing, client.simple_query(sql)).await?;
+    rows(doing, client.answered(doing, client.simple_query(sql)).await?)
+}
+
+/// The same without a limit of the time that the server may take.
+pub(super) async fn unlimited_texts(
+    client: &Client,
+    doing: &'static str,
+    sql: &str,
+) -> Result<Vec<Texts>, PostgresError> {
+    let answer = client.simple_query(sql).await;
+    rows(
+        doing,
+        answer.map_err(|error| PostgresError::of_query(doing, error))?,
+    )
+}
+
+fn rows(doing: &'static str, answer: Vec<SimpleQueryMessage>) -> Result<Vec<Texts>, PostgresError> {
     let mut rows = Vec::new();
     for message in answer {
         let SimpleQueryMessage::Row(row) = message else {

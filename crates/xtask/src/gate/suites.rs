@@ -40,7 +40,15 @@ const PROCESSES: [(&str, &[&str]); 20] = [
             "vertical_slice",
         ],
     ),
-    ("own", &["kafka_versions", "outbox_poll_restarts", "slot_monitor"]),
+    (
+        "own",
+        &[
+            "kafka_versions",
+            "outbox_move_unseen",
+            "outbox_poll_restarts",
+            "slot_monitor",
+        ],
+    ),
     (
         "shared",
         &[

@@ -80,6 +80,8 @@ fn rows_of_a_position_are_read_by_a_cursor_and_looked_up_by_their_keys() {
     expect![[r#"DECLARE walcast_move_16400 NO SCROLL CURSOR FOR SELECT o."id", COALESCE(pg_catalog.pg_column_size(o."payload"), 0), pg_catalog.pg_current_wal_insert_lsn(), '"app"."out""box"'::pg_catalog.regclass::pg_catalog.oid FROM "app"."out""box" AS o WHERE NOT o."published" ORDER BY o."id""#]]
         .assert_eq(&sql.declare_cursor());
     assert_eq!(sql.fetch(), "FETCH FORWARD 2 FROM walcast_move_16400");
+    expect!["SELECT 1 FROM pg_catalog.pg_class AS c WHERE c.relfilenode <> pg_catalog.pg_relation_filenode(c.oid) AND (c.oid = 16400 OR c.oid IN (SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree(16400) AS p))"]
+        .assert_eq(&sql.rewritten());
     expect![[r#"SELECT 1 FROM "app"."out""box" AS o JOIN (VALUES ('1'::bigint)) AS claimed (k0) ON o."id" = claimed.k0 WHERE NOT o."published""#]]
         .assert_eq(&sql.unsent(&[key(&["1"])]));
 }

@@ -33,7 +33,10 @@ pub(crate) async fn hand_over(
     let tables = polled_tables(&polling.postgres, &polling.polled).await?;
     check_rules(&tables, streaming)?;
     let mut source = wiring::source(streaming)?;
-    acquire_leadership(&polling.name, &mut source).await?;
+    // To look disturbs no instance, and is possible while one polls.
+    if !dry_run {
+        acquire_leadership(&polling.name, &mut source).await?;
+    }
     // A process that was killed has left transactions open, which hide what is behind them. The hand-over looks again once they have ended.
     let log = wiring::checkpoints(streaming).peek().await;
     if let Some(current) = log.map_err(DeliveryError::Sink)?.current {
@@ -44,7 +47,10 @@ pub(crate) async fn hand_over(
         );
         return Err(Rejection::Request(text).into());
     }
-    let source_state = source.inspect(None).await.map_err(DeliveryError::Source)?;
+    let source_state = match dry_run {
+        true => walcast_postgres::inspect(&streaming.postgres, None).await?,
+        false => source.inspect(None).await.map_err(DeliveryError::Source)?,
+    };
     check_tables(&source_state, &tables)?;
     if let Some((slot, pid)) = source_state
         .slot
@@ -56,8 +62,6 @@ pub(crate) async fn hand_over(
     let oids: BTreeSet<_> = tables.iter().map(|table| table.relation.oid).collect();
     let prepared = PreparedStream::check(&source_state, &streaming.delivery, oids)?;
     if dry_run {
-        // Another connection leads next.
-        source.step_down();
         return Box::pin(show_backlogs(polling, &prepared, json)).await;
     }
     let names: Vec<TableName> = tables.iter().map(PolledTable::name).collect();
