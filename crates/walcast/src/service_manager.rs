@@ -111,11 +111,11 @@ mod tests {
     use super::*;
 
     /// What a service manager with this socket receives.
-    fn received(manager: &UnixDatagram, socket: &OsStr) -> String {
-        send(socket, &[NotifyState::Ready, NotifyState::Status("streaming")]).unwrap();
+    fn received(manager: &UnixDatagram, socket: &OsStr) -> io::Result<String> {
+        send(socket, &[NotifyState::Ready, NotifyState::Status("streaming")])?;
         let mut buffer = [0; 64];
-        let length = manager.recv(&mut buffer).unwrap();
-        String::from_utf8_lossy(&buffer[..length]).into_owned()
+        let length = manager.recv(&mut buffer)?;
+        Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
     }
 
     #[test]
@@ -124,13 +124,16 @@ mod tests {
         let path = folder.path().join("notify");
         let manager = UnixDatagram::bind(&path).unwrap();
         let lines = "READY=1\nSTATUS=streaming\n";
-        assert_eq!(received(&manager, path.as_os_str()), lines);
+        assert_eq!(received(&manager, path.as_os_str()).unwrap(), lines);
 
         // The folder's name is that of no other process.
         let name = format!("{}/notify", folder.path().display());
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         let manager = UnixDatagram::bind_addr(&address).unwrap();
-        assert_eq!(received(&manager, OsStr::new(&format!("@{name}"))), lines);
+        assert_eq!(
+            received(&manager, OsStr::new(&format!("@{name}"))).unwrap(),
+            lines
+        );
     }
 
     #[test]
