@@ -33,7 +33,7 @@ pub(crate) struct Reload {
     running: Settings,
     /// Effective log level.
     level: String,
-    /// Version of the file that was read last.
+    /// Version of the file that was read last; `None` before the first look, because the file may have changed since the start.
     known: Option<Version>,
 }
 
@@ -58,7 +58,7 @@ struct Version {
 }
 
 impl Version {
-    /// Version of a regular file; `None` while there is none, as in the middle of a replacement. A pipe is read only once.
+    /// Version of a regular file; `None` while there is none.
     fn of(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok().filter(Metadata::is_file)?;
         Some(Self {
@@ -75,7 +75,7 @@ impl Reload {
     pub(crate) fn new(path: PathBuf, flags: LogArgs, config: &Config) -> Self {
         let level = effective_level(&flags, config);
         Self {
-            known: Version::of(&path),
+            known: None,
             path,
             flags,
             running: config.settings.clone(),
@@ -102,7 +102,15 @@ impl Reload {
                 _ = looks.tick() => false,
             };
             let version = self.version().await;
-            if is_requested || version != self.known {
+            if version.is_none() {
+                // In the middle of a replacement there is no file for a moment. A pipe would be waited for without end.
+                if is_requested {
+                    warn!(
+                        file = %self.path.display(),
+                        "there is no regular file that could be read again; the running configuration stays in effect"
+                    );
+                }
+            } else if is_requested || version != self.known {
                 self.known = version;
                 self.reload(is_requested).await;
             }
@@ -150,6 +158,7 @@ impl Reload {
     /// Compares the running configuration with that of the file.
     fn difference(&self, config: &Config) -> Difference {
         let level = effective_level(&self.flags, config);
+        let is_overridden = level != config.log.level;
         let level = (level != self.level).then_some(level);
         let (live, others): (Vec<ChangedSetting>, Vec<ChangedSetting>) = self
             .running
@@ -159,16 +168,14 @@ impl Reload {
         let texts =
             |changes: Vec<ChangedSetting>| changes.iter().map(ToString::to_string).collect::<Vec<_>>();
         let mut waits = texts(others);
-        let applied = match level {
-            Some(_) => texts(live),
-            None => {
-                let overridden = live
-                    .iter()
-                    .map(|changed| format!("{changed} (overridden by --log-level or RUST_LOG)"));
-                waits.extend(overridden);
-                Vec::new()
-            }
-        };
+        let mut applied = texts(live);
+        // A level that was written as it is in effect already is applied, too.
+        if level.is_none() && is_overridden {
+            let overridden = applied
+                .drain(..)
+                .map(|changed| format!("{changed} (overridden by --log-level or RUST_LOG)"));
+            waits.extend(overridden);
+        }
         Difference {
             level,
             applied,
@@ -178,7 +185,7 @@ impl Reload {
 
     /// Records what is in effect now.
     fn settle(&mut self, config: &Config, difference: &Difference) {
-        if difference.level.is_some() {
+        if !difference.applied.is_empty() {
             let changes = self.running.changes(&config.settings);
             for changed in changes.iter().filter(|changed| changed.key == LEVEL) {
                 self.running.apply(changed);
@@ -270,6 +277,20 @@ mod tests {
             (difference.level, difference.applied, difference.waits),
             (None, Vec::new(), waits.to_vec())
         );
+    }
+
+    #[test]
+    fn a_level_that_is_in_effect_already_is_applied() {
+        let mut reload = reload("debug", &config(""));
+        let after = config("[log]\nlevel = \"debug\"\n");
+        let difference = reload.difference(&after);
+        let applied = ["log.level unset -> \"debug\"".to_owned()];
+        assert_eq!(
+            (&difference.level, &difference.applied[..], difference.waits.len()),
+            (&None, &applied[..], 0)
+        );
+        reload.settle(&after, &difference);
+        assert_eq!(reload.difference(&after), Difference::default());
     }
 
     #[test]

@@ -10,12 +10,11 @@ use super::conninfo_error::ConninfoError;
 /// # Errors
 /// A text that is neither a URL nor `key=value` pairs, or an unknown or unsupported parameter.
 pub(super) fn without_password(text: &str) -> Result<String, ConninfoError> {
-    let parameters = Parameters::parse(text)?;
-    if !parameters.holds("password") {
+    let mut given: BTreeMap<&str, String> = Parameters::parse(text)?.into_pairs().collect();
+    // An empty password may follow another one in the same text, of which only the last counts.
+    if given.remove("password").is_none() {
         return Ok(text.to_owned());
     }
-    let mut given: BTreeMap<&str, String> = parameters.into_pairs().collect();
-    given.remove("password");
     let mut url = "postgres://".to_owned();
     if let Some(user) = given.remove("user") {
         url.push_str(&encoded(&user));
@@ -90,6 +89,11 @@ mod tests {
                 "postgres://walcast:geheim@db:5433/shop?sslmode=require",
                 "postgres://walcast@db:5433/shop?sslmode=require",
             ),
+            (
+                "postgres://walcast:geheim@db/shop?password=",
+                "postgres://walcast@db/shop",
+            ),
+            ("password=geheim host=db password=''", "postgres://db"),
             (
                 "postgres://walcast:p@ss/word@a:1,b/shop",
                 "postgres://walcast@a:1,b/shop",

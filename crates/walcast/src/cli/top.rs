@@ -87,7 +87,7 @@ pub(crate) async fn top(mut config: Config, args: TopArgs) -> anyhow::Result<Exi
         return Ok(Exit::Done);
     }
     let view = tokio::select! {
-        view = view(&admin, interval) => view?,
+        view = view_of_interval(&admin, interval) => view?,
         _ = signals.next() => return Ok(Exit::Done),
     };
     let mut output = stdout();
@@ -102,7 +102,7 @@ pub(crate) async fn top(mut config: Config, args: TopArgs) -> anyhow::Result<Exi
 }
 
 /// State of the connector, with the rates of one interval.
-async fn view(admin: &Admin, interval: Duration) -> anyhow::Result<View> {
+async fn view_of_interval(admin: &Admin, interval: Duration) -> anyhow::Result<View> {
     let first = Sample::take(admin).await?;
     tokio::time::sleep(interval).await;
     Ok(View::of(&Sample::take(admin).await?, Some(&first)))

@@ -1,10 +1,11 @@
 //! Files that commands write for the user.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::Context;
+use tracing::warn;
 
 use crate::exit::Rejection;
 
@@ -22,5 +23,12 @@ pub(super) fn write(path: &Path, text: &str, force: bool) -> anyhow::Result<()> 
         }
         opened => opened.with_context(failed)?,
     };
-    file.write_all(text.as_bytes()).with_context(failed)
+    file.write_all(text.as_bytes())
+        .inspect_err(|_| {
+            // The beginning of a file may be valid, and mean something else.
+            if !force && let Err(error) = fs::remove_file(path) {
+                warn!(%error, file = %path.display(), "the incomplete file cannot be removed");
+            }
+        })
+        .with_context(failed)
 }

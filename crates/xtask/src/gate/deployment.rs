@@ -51,7 +51,7 @@ const DIRECTIVES: [&str; 26] = [
 ];
 
 /// What differs in the template. Its instances share a user, because they share the folder of their tokens.
-const OF_TEMPLATE: [(&str, &str); 9] = [
+const OF_TEMPLATE: [(&str, &str); 10] = [
     (
         "# walcast under systemd:",
         "# walcast under systemd, an instance for each configuration in /etc/walcast:",
@@ -72,6 +72,10 @@ const OF_TEMPLATE: [(&str, &str); 9] = [
         "/etc/walcast/%i.registry-password",
     ),
     ("DynamicUser=yes\n", "DynamicUser=yes\nUser=walcast\n"),
+    (
+        "for files that systemd removes when the service stops.",
+        "which the instances share: the stop of one does not remove the files of the others.",
+    ),
     (
         "RuntimeDirectory=walcast\n",
         "RuntimeDirectory=walcast\nRuntimeDirectoryPreserve=yes\n",

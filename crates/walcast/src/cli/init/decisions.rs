@@ -25,10 +25,10 @@ enum Kind {
     Hstore,
 }
 
-/// OIDs of built-in types (`pg_type.dat`).
-const NUMERIC: u32 = 1700;
-const MONEY: u32 = 790;
-const INTERVAL: u32 = 1186;
+/// OIDs of built-in types and of their arrays (`pg_type.dat`). The metadata of a table has only types that a database defines.
+const NUMERIC: [u32; 2] = [1700, 1231];
+const MONEY: [u32; 2] = [790, 791];
+const INTERVAL: [u32; 2] = [1186, 1187];
 
 /// Type modifier of a type without one.
 const NO_MODIFIER: i32 = -1;
@@ -80,11 +80,15 @@ fn kind(oid: Oid, modifier: i32, metadata: &TableMetadata) -> Option<Kind> {
     let (mut oid, mut modifier) = (oid, modifier);
     // A type is not based on itself, so the loop ends; the bound guards against a corrupt catalog.
     for _ in 0..=metadata.types.len() {
-        match oid.as_u32() {
-            NUMERIC => return (modifier == NO_MODIFIER).then_some(Kind::Numeric),
-            MONEY => return Some(Kind::Money),
-            INTERVAL => return Some(Kind::Interval),
-            _ => {}
+        let number = oid.as_u32();
+        if NUMERIC.contains(&number) {
+            return (modifier == NO_MODIFIER).then_some(Kind::Numeric);
+        }
+        if MONEY.contains(&number) {
+            return Some(Kind::Money);
+        }
+        if INTERVAL.contains(&number) {
+            return Some(Kind::Interval);
         }
         let own = metadata.types.get(&oid)?;
         match own.kind {
@@ -122,7 +126,7 @@ mod tests {
     #[test]
     fn types_with_several_forms_are_found_through_domains_and_arrays() {
         let price = TypeKind::Domain {
-            base: Oid::new(NUMERIC),
+            base: Oid::new(NUMERIC[0]),
             base_modifier: NO_MODIFIER,
         };
         let prices = TypeKind::Array {
@@ -137,12 +141,14 @@ mod tests {
         ]);
         let columns = [
             ("id", 23, NO_MODIFIER),
-            ("fixed", NUMERIC, 655_366),
-            ("any", NUMERIC, NO_MODIFIER),
+            ("fixed", NUMERIC[0], 655_366),
+            ("any", NUMERIC[0], NO_MODIFIER),
+            ("list", NUMERIC[1], NO_MODIFIER),
+            ("fixed_list", NUMERIC[1], 655_366),
             ("prices", PRICES, NO_MODIFIER),
             ("tags", TAGS, NO_MODIFIER),
             ("mood", MOOD, NO_MODIFIER),
-            ("age", INTERVAL, NO_MODIFIER),
+            ("age", INTERVAL[0], NO_MODIFIER),
         ];
         let columns = columns.map(|(name, oid, type_modifier)| RelationColumn {
             is_key: false,
@@ -175,7 +181,7 @@ mod tests {
             [
                 (
                     "decimal = \"string\"",
-                    "public.items.any, public.items.prices".to_owned()
+                    "public.items.any, public.items.list, public.items.prices".to_owned()
                 ),
                 ("interval = \"string\"", "public.items.age".to_owned()),
                 ("hstore = \"map\"", "public.items.tags".to_owned()),

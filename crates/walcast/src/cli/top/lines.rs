@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::figures::{bytes, duration, rate};
-use super::sample::{Outbox, Positions, Verification};
+use super::sample::{Outbox, PolledOutbox, Positions, Verification};
 use super::view::{Slot, Table, View};
 use crate::printable::printable;
 
@@ -43,6 +43,7 @@ pub(super) fn head(view: &View) -> Vec<String> {
     }
     lines.extend(view.verification.as_ref().map(verification));
     lines.extend(view.outboxes.iter().map(outbox));
+    lines.extend(view.polled_outboxes.iter().map(polled_outbox));
     lines.extend(view.error.as_ref().map(|error| format!("error {error}")));
     lines.iter().map(|line| printable(line).into_owned()).collect()
 }
@@ -106,6 +107,16 @@ fn outbox(outbox: &Outbox) -> String {
     format!(
         "outbox  {}: {} pending, oldest {:.1} s, {} published, {} dead",
         outbox.table, outbox.pending, outbox.oldest_age_seconds, outbox.published, outbox.dead
+    )
+}
+
+fn polled_outbox(outbox: &PolledOutbox) -> String {
+    let age = outbox.oldest_age_seconds;
+    format!(
+        "outbox  {}: {} pending, oldest {}",
+        outbox.table,
+        outbox.pending,
+        age.map_or_else(|| "-".to_owned(), |age| format!("{age:.1} s"))
     )
 }
 

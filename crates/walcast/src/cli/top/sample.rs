@@ -39,6 +39,8 @@ pub(super) struct Status {
     #[serde(default)]
     pub(super) outboxes: Vec<Outbox>,
     #[serde(default)]
+    pub(super) polled_outboxes: Vec<PolledOutbox>,
+    #[serde(default)]
     pub(super) tables: Vec<TableReport>,
     pub(super) transactions: u64,
     pub(super) changes: Counts,
@@ -97,6 +99,14 @@ pub(super) struct Outbox {
     pub(super) oldest_age_seconds: f64,
     pub(super) published: u64,
     pub(super) dead: u64,
+}
+
+/// Outbox that is polled, with its relay lag.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct PolledOutbox {
+    pub(super) table: String,
+    pub(super) pending: u64,
+    pub(super) oldest_age_seconds: Option<f64>,
 }
 
 impl Sample {

@@ -129,6 +129,26 @@ fn commits_are_those_of_the_connector() {
     assert_eq!(Commits::parse("", "shop"), Commits::default());
 }
 
+#[test]
+fn polled_outboxes_are_shown_with_their_age() {
+    let mut status = status(1, 1);
+    status["outboxes"] = json!([]);
+    status["polled_outboxes"] = json!([
+        {"table": "public.a", "pending": 3, "oldest_age_seconds": 2.5, "gate": null},
+        {"table": "public.b", "pending": 0, "oldest_age_seconds": null, "gate": null},
+    ]);
+    let view = View::of(&sample(Instant::now(), status, Commits::default()), None);
+    let lines = head(&view);
+    let outboxes: Vec<&String> = lines.iter().filter(|line| line.starts_with("outbox")).collect();
+    assert_eq!(
+        outboxes,
+        [
+            "outbox  public.a: 3 pending, oldest 2.5 s",
+            "outbox  public.b: 0 pending, oldest -"
+        ]
+    );
+}
+
 /// Text of a screen of this size.
 fn drawn(screen: &Screen, width: u16, height: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();

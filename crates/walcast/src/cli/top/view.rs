@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::sample::{Commits, Counts, Outbox, Positions, Sample, Verification};
+use super::sample::{Commits, Counts, Outbox, PolledOutbox, Positions, Sample, Verification};
 
 /// State of a connector, with rates.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,6 +27,7 @@ pub(super) struct View {
     pub(super) snapshot: Snapshot,
     pub(super) verification: Option<Verification>,
     pub(super) outboxes: Vec<Outbox>,
+    pub(super) polled_outboxes: Vec<PolledOutbox>,
     pub(super) tables: Vec<Table>,
 }
 
@@ -106,6 +107,7 @@ impl View {
             },
             verification: status.verification.clone(),
             outboxes: status.outboxes.clone(),
+            polled_outboxes: status.polled_outboxes.clone(),
             tables,
         }
     }
