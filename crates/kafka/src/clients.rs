@@ -157,7 +157,10 @@ pub(crate) fn bounded_reader(config: &KafkaConfig, isolation: Isolation) -> Clie
 /// Settings of a consumer that reads a topic from assigned partitions.
 pub(crate) fn reader(config: &KafkaConfig, isolation: Isolation) -> ClientConfig {
     let mut client = ClientConfig::new();
-    add_common(&mut client, config, |key| !is_producer_only(key));
+    // A follower does not show the end of a partition: it may lack the last records, which would be passed over as if there were none.
+    add_common(&mut client, config, |key| {
+        !is_producer_only(key) && key != "client.rack"
+    });
     client
         // Assigning partitions requires a group id; the consumer joins no group and commits no offset.
         .set("group.id", config.transactional_id())
@@ -257,6 +260,20 @@ fn queue_kbytes(properties: &KafkaProperties) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn readers_ask_the_leaders() {
+        let rack = [("client.rack".to_owned(), "a".to_owned())];
+        let config = KafkaConfig {
+            properties: KafkaProperties::new(rack.into()).unwrap(),
+            ..KafkaConfig::unreachable()
+        };
+        assert_eq!(producer(&config).get("client.rack"), Some("a"));
+        assert_eq!(
+            bounded_reader(&config, Isolation::Committed).get("client.rack"),
+            None
+        );
+    }
 
     #[test]
     fn system_cas_are_used_unless_one_is_configured() {

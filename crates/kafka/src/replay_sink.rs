@@ -19,7 +19,7 @@ use crate::topic_consumer::ReadFrom;
 use crate::topic_reader::{TopicReader, TopicSelection};
 use crate::topics::{ensure_created, replay_topic_creation, warn_about_forgotten_replays};
 
-/// Longest time in which the broker aborts the open transaction of a replay that was killed and is not resumed. Until then consumers of
+/// Longest time in which the broker aborts the open transaction of a producer of copies that was killed and is not resumed. Until then consumers of
 /// the topics that it writes to wait.
 const TRANSACTION_LIMIT: Duration = Duration::from_secs(60);
 
@@ -54,7 +54,7 @@ impl ReplaySink {
     /// # Errors
     /// No broker answers, access is denied, or the topic cannot be created or read.
     pub async fn open(config: &KafkaConfig, name: &str) -> Result<(Self, Option<StoredReplay>), KafkaError> {
-        let own = Arc::new(of_replay(config, name));
+        let own = Arc::new(of_copies(config, format!("{}.replay-{name}", config.name)));
         let topic = replay_topic(&config.topic_prefix);
         let cluster = Cluster::new(Arc::clone(&own), Arc::default())?;
         ensure_created(&cluster, &own, &replay_topic_creation(&own, &topic)).await?;
@@ -196,21 +196,22 @@ fn selection(config: &KafkaConfig) -> TopicSelection {
     }
 }
 
-/// Configuration of the producer of a replay. No connector has its transactional id, since no connector's name contains a dot.
-fn of_replay(config: &KafkaConfig, name: &str) -> KafkaConfig {
+/// Configuration of a producer of copies of records. No connector has its transactional id if its name contains a dot, since no connector's
+/// name contains one.
+pub(crate) fn of_copies(config: &KafkaConfig, name: String) -> KafkaConfig {
     let is_set = |key: &&str| config.properties.value(key).is_some();
     let transaction_timeout = match RECORD_TIMEOUTS.iter().any(is_set) {
         true => config.transaction_timeout,
         false => config.transaction_timeout.min(TRANSACTION_LIMIT),
     };
-    // A record that the connector could just send is larger by the header of the replay.
+    // A record that the connector could just send is larger by the headers of the copy.
     let record_bytes_max = clients::record_bytes_max(&config.properties).saturating_add(HEADER_BYTES_MAX);
     let properties = config.properties.with(
         "message.max.bytes",
         record_bytes_max.min(CLIENT_BYTES_MAX).to_string(),
     );
     KafkaConfig {
-        name: format!("{}.replay-{name}", config.name),
+        name,
         guarantee: Guarantee::ExactlyOnce,
         transaction_timeout,
         properties,
@@ -231,7 +232,7 @@ mod tests {
             properties: KafkaProperties::new(owned.collect()).unwrap(),
             ..KafkaConfig::unreachable()
         };
-        of_replay(&config, "fix")
+        of_copies(&config, "shop.replay-fix".to_owned())
     }
 
     #[test]

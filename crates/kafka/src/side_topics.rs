@@ -86,19 +86,9 @@ impl SideTopics {
             return self.warn_about_settings(side).await;
         }
         let shape = self.shape(original).await?;
-        let replicas = self.setting(original, "min.insync.replicas").await?;
-        let largest = self.setting(original, "max.message.bytes").await?;
-        let largest = largest
-            .and_then(|bytes| bytes.parse::<u64>().ok())
-            .map(|bytes| bytes.saturating_add(HEADER_BYTES_MAX).min(MESSAGE_BYTES_MAX))
-            .map(|bytes| bytes.to_string());
+        let accepted = accepting(&self.cluster, original).await?;
         let mut settings = SETTINGS.to_vec();
-        for (key, value) in [
-            ("min.insync.replicas", &replicas),
-            ("max.message.bytes", &largest),
-        ] {
-            settings.extend(value.as_deref().map(|value| (key, value)));
-        }
+        settings.extend(accepted.iter().map(|(key, value)| (*key, value.as_str())));
         let creation = Creation {
             topic: side,
             partitions: i32::try_from(shape.partitions).unwrap_or(i32::MAX),
@@ -132,12 +122,33 @@ impl SideTopics {
         })
     }
 
-    /// Value of a setting; `None` where the user may not read it.
     async fn setting(&self, topic: &str, setting: &str) -> Result<Option<String>, KafkaError> {
-        match self.cluster.setting(topic, setting).await {
-            Err(KafkaError::Unauthorized { .. }) => Ok(None),
-            other => other,
-        }
+        readable(&self.cluster, topic, setting).await
+    }
+}
+
+/// Settings of a topic that decide which records it takes, for a topic that takes its records with a header more.
+pub(crate) async fn accepting(
+    cluster: &Cluster,
+    original: &str,
+) -> Result<Vec<(&'static str, String)>, KafkaError> {
+    let replicas = readable(cluster, original, "min.insync.replicas").await?;
+    let largest = readable(cluster, original, "max.message.bytes").await?;
+    let largest = largest
+        .and_then(|bytes| bytes.parse::<u64>().ok())
+        .map(|bytes| bytes.saturating_add(HEADER_BYTES_MAX).min(MESSAGE_BYTES_MAX))
+        .map(|bytes| bytes.to_string());
+    let mut settings = Vec::new();
+    settings.extend(replicas.map(|value| ("min.insync.replicas", value)));
+    settings.extend(largest.map(|value| ("max.message.bytes", value)));
+    Ok(settings)
+}
+
+/// Value of a setting; `None` where the user may not read it.
+async fn readable(cluster: &Cluster, topic: &str, setting: &str) -> Result<Option<String>, KafkaError> {
+    match cluster.setting(topic, setting).await {
+        Err(KafkaError::Unauthorized { .. }) => Ok(None),
+        other => other,
     }
 }
 

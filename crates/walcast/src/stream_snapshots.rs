@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 use walcast_delivery::{ConnectorState, Role};
 use walcast_kafka::{KafkaError, StreamSnapshotError, StreamSnapshots};
 
@@ -23,6 +23,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(300);
 pub(crate) async fn follow(snapshots: StreamSnapshots, state: ConnectorState) -> Infallible {
     let leads = || state.role.read().role == Role::Leader;
     let mut pause = PAUSE_AFTER_ERROR;
+    let mut is_missing = false;
     loop {
         tokio::time::sleep(PAUSE).await;
         if !leads() {
@@ -31,9 +32,13 @@ pub(crate) async fn follow(snapshots: StreamSnapshots, state: ConnectorState) ->
         let begun = Instant::now();
         match Box::pin(snapshots.follow(leads)).await {
             Ok(()) => pause = PAUSE_AFTER_ERROR,
-            // The first event creates it.
+            // The first event creates the topic of events.
+            Err(StreamSnapshotError::Kafka(KafkaError::UnknownTopic { topic })) if is_missing => {
+                debug!(topic, "the topic does not exist yet");
+            }
             Err(StreamSnapshotError::Kafka(KafkaError::UnknownTopic { topic })) => {
-                debug!(topic, "the topic of events does not exist yet");
+                is_missing = true;
+                info!(topic, "snapshots of streams are written once the topic exists");
             }
             Err(error) => {
                 snapshots.count_error();

@@ -5,11 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tracing::debug;
-use walcast_delivery::Guarantee;
 
 use super::config::{StreamFold, StreamSnapshotConfig};
 use super::error::StreamSnapshotError;
@@ -19,15 +17,11 @@ use crate::config::{KafkaConfig, replay_topic};
 use crate::error::KafkaError;
 use crate::producer_session::ProducerSession;
 use crate::replay_copy::RecordCopy;
+use crate::replay_sink::of_copies;
+use crate::side_topics::accepting;
 use crate::topic_consumer::ReadFrom;
 use crate::topic_reader::{TopicSelection, last_values_in};
 use crate::topics::{ensure_created, replay_topic_creation, warn_about_forgotten_replays};
-
-/// Longest time in which the broker aborts the open transaction of a process that was killed.
-const TRANSACTION_LIMIT: Duration = Duration::from_secs(60);
-
-/// Properties that may not exceed `transaction.timeout.ms`.
-const RECORD_TIMEOUTS: [&str; 3] = ["message.timeout.ms", "delivery.timeout.ms", "socket.timeout.ms"];
 
 /// Version of the stored form.
 const VERSION: u32 = 1;
@@ -55,9 +49,12 @@ impl SnapshotStore {
         kafka: &KafkaConfig,
         config: &StreamSnapshotConfig,
     ) -> Result<(Self, Option<BTreeMap<i32, i64>>), StreamSnapshotError> {
-        let own = Arc::new(of_snapshots(kafka, config));
+        let own = Arc::new(of_copies(
+            kafka,
+            format!("{}.snapshots-{}", kafka.name, config.topic),
+        ));
         let cluster = Cluster::new(Arc::clone(&own), Arc::default())?;
-        let has_snapshots = ensure_snapshots(&cluster, &own, config).await?;
+        let existed = ensure_snapshots(&cluster, &own, config).await?;
         let topic = replay_topic(&kafka.topic_prefix);
         ensure_created(&cluster, &own, &replay_topic_creation(&own, &topic)).await?;
         warn_about_forgotten_replays(&cluster, &topic).await;
@@ -73,6 +70,8 @@ impl SnapshotStore {
             fold: config.fold,
             session: Some(session),
         };
+        // Another process could write the first snapshots until it was fenced.
+        let has_snapshots = existed && cluster.has_records(&config.snapshots).await?;
         let selection = TopicSelection {
             topic,
             partition: None,
@@ -173,7 +172,7 @@ fn close(session: ProducerSession) {
     drop(closing.spawn(move || drop(session)));
 }
 
-/// Creates the topic of snapshots, with the partitions of the topic of events. Whether records were ever written to it.
+/// Creates the topic of snapshots, with the partitions of the topic of events, unless it exists. Whether it existed.
 async fn ensure_snapshots(
     cluster: &Cluster,
     kafka: &KafkaConfig,
@@ -202,13 +201,16 @@ async fn ensure_snapshots(
                 format!("has cleanup.policy={policy}, and retention would delete snapshots: set compact, or");
             return Err(wrong(config, problem));
         }
-        return Ok(cluster.has_records(&config.snapshots).await?);
+        return Ok(true);
     }
+    let accepted = accepting(cluster, &config.topic).await?;
+    let mut settings = vec![("cleanup.policy", "compact")];
+    settings.extend(accepted.iter().map(|(key, value)| (*key, value.as_str())));
     let creation = Creation {
         topic: &config.snapshots,
         partitions: i32::try_from(events.partitions).unwrap_or(i32::MAX),
         replication: i32::try_from(events.replicas).unwrap_or(i32::MAX),
-        config: vec![("cleanup.policy", "compact")],
+        config: settings,
     };
     ensure_created(cluster, kafka, &creation).await?;
     Ok(false)
@@ -224,21 +226,6 @@ fn wrong(config: &StreamSnapshotConfig, problem: impl Into<String>) -> StreamSna
 /// Key of the offsets. The key of a replay begins with the name of its connector and a slash, and no name contains `#`.
 fn key(connector: &str, topic: &str) -> String {
     format!("{connector}#stream-snapshots/{topic}")
-}
-
-/// Configuration of the producer. No connector has its transactional id, since no connector's name contains a dot.
-fn of_snapshots(kafka: &KafkaConfig, config: &StreamSnapshotConfig) -> KafkaConfig {
-    let is_set = |key: &&str| kafka.properties.value(key).is_some();
-    let transaction_timeout = match RECORD_TIMEOUTS.iter().any(is_set) {
-        true => kafka.transaction_timeout,
-        false => kafka.transaction_timeout.min(TRANSACTION_LIMIT),
-    };
-    KafkaConfig {
-        name: format!("{}.snapshots-{}", kafka.name, config.topic),
-        guarantee: Guarantee::ExactlyOnce,
-        transaction_timeout,
-        ..kafka.clone()
-    }
 }
 
 #[cfg(test)]

@@ -29,6 +29,10 @@ const NEXT: &str = "walcast.snapshot.next";
 /// Memory that a stream takes beside its key and its state.
 const STREAM_BYTES: usize = 256;
 
+/// Bytes of events and states after which other tasks of the thread run. Folding a large state takes milliseconds, and the threads are
+/// those of the delivery.
+const BYTES_PER_TURN: usize = 256 * 1024;
+
 /// Last state of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stream {
@@ -52,6 +56,8 @@ pub(super) struct Streams<'a> {
     bytes: usize,
     /// Streams whose snapshots are to be written, with their partitions. One that is not held gets a tombstone.
     changed: BTreeMap<Vec<u8>, i32>,
+    /// Bytes of events and states that were folded since other tasks could run.
+    turn: usize,
 }
 
 impl<'a> Streams<'a> {
@@ -62,6 +68,7 @@ impl<'a> Streams<'a> {
             held: HashMap::new(),
             bytes: 0,
             changed: BTreeMap::new(),
+            turn: 0,
         }
     }
 
@@ -94,10 +101,16 @@ impl<'a> Streams<'a> {
             && let Some(value) = &record.value
         {
             self.values.look_up(value).await?;
+            self.turn += value.len();
             // The state has the schema of the event before it.
             if let Some(stream) = record.key.as_ref().and_then(|key| self.held.get(key)) {
                 self.values.look_up(&stream.value).await?;
+                self.turn += stream.value.len();
             }
+        }
+        if self.turn >= BYTES_PER_TURN {
+            self.turn = 0;
+            tokio::task::yield_now().await;
         }
         let (partition, offset) = (record.partition, record.offset);
         match self.folded(&record) {

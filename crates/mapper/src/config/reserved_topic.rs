@@ -24,6 +24,8 @@ pub enum TopicPurpose {
     DeadLetters,
     /// Signals to the connector.
     Signals,
+    /// Snapshots of streams.
+    StreamSnapshots,
 }
 
 impl TopicPurpose {
@@ -35,6 +37,7 @@ impl TopicPurpose {
             }
             TopicPurpose::DeadLetters => "[dead_letters] topic",
             TopicPurpose::Signals => "[snapshot] signal_topic",
+            TopicPurpose::StreamSnapshots => "[[stream_snapshots]] topic",
         }
     }
 }
@@ -47,6 +50,7 @@ impl fmt::Display for TopicPurpose {
             TopicPurpose::Replays => "replay topic",
             TopicPurpose::DeadLetters => "dead-letter topic",
             TopicPurpose::Signals => "signal topic",
+            TopicPurpose::StreamSnapshots => "topic of snapshots of streams",
         })
     }
 }

@@ -21,6 +21,13 @@ pub(crate) struct RawStreamSnapshots {
     pub(crate) replay_budget: Option<ConfigDuration>,
 }
 
+impl RawStreamSnapshots {
+    /// Name of the topic of snapshots.
+    pub(crate) fn target(&self) -> String {
+        format!("{}.snapshots", self.topic)
+    }
+}
+
 /// Some megabytes in one Kafka transaction.
 fn every_events() -> u64 {
     10_000

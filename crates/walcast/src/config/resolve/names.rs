@@ -5,6 +5,7 @@ use walcast_delivery::is_named_like_bookmark;
 use super::check::Check;
 use crate::config::error::ConfigError;
 use crate::config::raw::RawConfig;
+use crate::config::stream_snapshots::RawStreamSnapshots;
 
 /// Postgres truncates longer identifiers.
 const IDENTIFIER_BYTES_MAX: usize = 63;
@@ -35,6 +36,8 @@ pub(super) struct Names {
     pub(super) dead_letter_topic: String,
     /// Topic of signals; `None`: no signal topic.
     pub(super) signal_topic: Option<String>,
+    /// Topics of snapshots of streams.
+    pub(super) stream_snapshot_topics: Vec<String>,
 }
 
 impl Check<'_> {
@@ -74,6 +77,11 @@ impl Check<'_> {
             replay_topic: walcast_kafka::replay_topic(topic_prefix),
             dead_letter_topic,
             signal_topic: signal_topic.cloned(),
+            stream_snapshot_topics: raw
+                .stream_snapshots
+                .iter()
+                .map(RawStreamSnapshots::target)
+                .collect(),
             connector,
         })
     }

@@ -1,4 +1,4 @@
-//! Reserved topics: checkpoints, certificates, replays, dead letters and signals share no topic with other records.
+//! Reserved topics: checkpoints, certificates, replays, dead letters, signals and snapshots of streams share no topic with other records.
 
 use walcast_mapper::config::{ReservedTopic, Route, TopicPurpose};
 
@@ -17,10 +17,15 @@ impl Names {
             (TopicPurpose::DeadLetters, Some(&self.dead_letter_topic)),
             (TopicPurpose::Signals, self.signal_topic.as_ref()),
         ];
-        let reserved = topics.into_iter().filter_map(|(purpose, topic)| {
-            let topic = topic?.clone();
-            Some(ReservedTopic { topic, purpose })
-        });
+        let snapshots = self.stream_snapshot_topics.iter();
+        let snapshots = snapshots.map(|topic| (TopicPurpose::StreamSnapshots, Some(topic)));
+        let reserved = topics
+            .into_iter()
+            .chain(snapshots)
+            .filter_map(|(purpose, topic)| {
+                let topic = topic?.clone();
+                Some(ReservedTopic { topic, purpose })
+            });
         reserved.collect()
     }
 }
@@ -89,5 +94,6 @@ fn other_topic(purpose: TopicPurpose) -> &'static str {
         TopicPurpose::Replays => "a topic other than the replay topic",
         TopicPurpose::DeadLetters => "a topic other than the dead-letter topic",
         TopicPurpose::Signals => "a topic other than the signal topic",
+        TopicPurpose::StreamSnapshots => "a topic other than a topic of snapshots of streams",
     }
 }

@@ -1,6 +1,7 @@
 //! Snapshots of streams, from `[[stream_snapshots]]`.
 
 use walcast_kafka::StreamSnapshotConfig;
+use walcast_mapper::config::TopicPurpose;
 
 use super::check::Check;
 use super::names::Names;
@@ -25,10 +26,12 @@ impl Check<'_> {
         raw: &RawConfig,
         names: &Names,
     ) -> Result<Vec<StreamSnapshotConfig>, ConfigError> {
-        let reserved = names.reserved_topics();
+        // Whether two entries share a topic is checked below.
+        let mut reserved = names.reserved_topics();
+        reserved.retain(|reserved| reserved.purpose != TopicPurpose::StreamSnapshots);
         let mut all: Vec<StreamSnapshotConfig> = Vec::new();
         for (index, rule) in raw.stream_snapshots.iter().enumerate() {
-            let snapshots = format!("{}.snapshots", rule.topic);
+            let snapshots = rule.target();
             let is_used = |topic: &str| {
                 all.iter()
                     .any(|other| other.topic == topic || other.snapshots == topic)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use walcast_kafka::StreamFold;
-use walcast_mapper::config::Encoding;
+use walcast_mapper::config::{Encoding, TopicPurpose};
 
 use super::{parse, with};
 
@@ -23,6 +23,12 @@ fn snapshots_of_streams_have_defaults() {
     assert_eq!(snapshots.memory, 256 << 20);
     assert_eq!(snapshots.replay_budget, None);
     assert_eq!(snapshots.encoding, Encoding::Avro);
+    // The type of an event can be a part of its topic: no row writes to the snapshots.
+    let reserved = config.mapper.reserved_topics.last().unwrap();
+    assert_eq!(
+        (reserved.purpose, reserved.topic.as_str()),
+        (TopicPurpose::StreamSnapshots, "shop.events.snapshots")
+    );
 }
 
 #[test]
@@ -38,6 +44,10 @@ fn snapshots_of_streams_are_checked() {
         (
             "topic = \"a\"\nfold = \"last_value\"\n[[stream_snapshots]]\ntopic = \"a.snapshots\"\nfold = \"last_value\"",
             topic,
+        ),
+        (
+            "topic = \"a\"\nfold = \"last_value\"\n[[names.routes]]\npattern = '.*'\ntopic = 'a.snapshots'",
+            "expected a topic other than a topic of snapshots of streams",
         ),
         (
             "topic = \"a\"\nfold = \"last_value\"\nevery_events = 0",
