@@ -208,6 +208,7 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         let NewlyCaptured {
             mut unpublished,
             mut published,
+            ..
         } = NewlyCaptured::find(&source_state, &self.known.tables, None);
         let now = Instant::now();
         unpublished.retain(|table| self.refused.get(table).is_none_or(|retry_at| *retry_at <= now));
@@ -223,8 +224,14 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         let source_state = without_newer(self.watch.inspect().await?, &captured);
         // Before the rows of the new tables are read.
         self.state.outboxes.inspect(&source_state, self.mapper);
-        // A table that could not be published is found again at the next inspection, and is read once another client
-        // has published it.
+        // A table that is published no more, or could not be, is found again at the next inspection, and is read once any client has
+        // published it.
+        let (published, gone): (Vec<_>, Vec<_>) = published
+            .into_iter()
+            .partition(|table| source_state.publishes(table));
+        if !gone.is_empty() {
+            self.withdraw(gone, source_state.captured_names()).await?;
+        }
         let known = known_now(&source_state, &self.known.tables, &published);
         if known != self.known.tables {
             let restrictions =
@@ -258,10 +265,7 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
             .into_iter()
             .partition(|table| refused.iter().any(|refused| refused.table == *table));
         if !refused.is_empty() {
-            let known = self.known.tables.clone();
-            self.control
-                .captured(known, refused, names, None, self.restrictions.clone())
-                .await?;
+            self.withdraw(refused, names).await?;
         }
         if !added.is_empty() {
             info!(
@@ -271,6 +275,16 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
             );
         }
         Ok((added, since))
+    }
+
+    /// Stores that the rows of tables are not to be read, which were about to be published.
+    async fn withdraw(&self, tables: Vec<TableName>, names: CapturedNames) -> Result<(), Fault> {
+        let known = self.known.tables.clone();
+        let restrictions = self.restrictions.clone();
+        self.control
+            .captured(known, tables, names, None, restrictions)
+            .await?;
+        Ok(())
     }
 
     /// Logs publication drift when it is first found and when it is resolved, and returns what remains. A new finding arose after the end

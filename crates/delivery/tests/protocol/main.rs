@@ -41,3 +41,4 @@ mod snapshots;
 mod splitting;
 mod standby;
 mod wal_replay;
+mod withdrawn_tables;

@@ -15,7 +15,7 @@ use crate::snapshots::reads;
 const ITEMS: u32 = 16_420;
 
 /// A connector that has read its tables and is streaming.
-async fn streaming() -> World {
+pub(crate) async fn streaming() -> World {
     let mut world = World::new();
     world.config.snapshot.mode = SnapshotMode::Initial;
     world.config.slot_check_interval = Duration::from_secs(1);
@@ -32,13 +32,13 @@ async fn run_until_read(world: &World) {
     world.run(read).await.expect("the connector runs and stops");
 }
 
-fn is_read(world: &World) -> bool {
+pub(crate) fn is_read(world: &World) -> bool {
     let checkpoint = world.kafka.checkpoint();
     checkpoint.is_some_and(|checkpoint| checkpoint.snapshot.is_none())
 }
 
 /// Adds a table with rows that is not published.
-fn add_items(world: &World) {
+pub(crate) fn add_items(world: &World) {
     world.postgres.edit(|server| {
         server.tables.push(Table {
             published_since: Lsn::MAX,
@@ -60,7 +60,7 @@ fn name() -> TableName {
     }
 }
 
-fn is_published(world: &World) -> bool {
+pub(crate) fn is_published(world: &World) -> bool {
     world.postgres.read(|server| {
         let publication = server.publication.as_ref();
         publication.is_some_and(|publication| publication.tables.contains(&name()))
@@ -68,7 +68,7 @@ fn is_published(world: &World) -> bool {
 }
 
 /// Checks that every row of the table is in the topic.
-fn verify_items(world: &World) {
+pub(crate) fn verify_items(world: &World) {
     let keys: BTreeSet<u8> = world.kafka.read(|broker| {
         broker
             .committed_with_reads()
@@ -93,7 +93,7 @@ fn verify_items(world: &World) {
     );
 }
 
-async fn capture_items(world: &World) {
+pub(crate) async fn capture_items(world: &World) {
     let captured = async {
         world
             .steps

@@ -202,12 +202,17 @@ async fn await_visible(session: &SqlSession, snapshot: &str) -> Result<(), Postg
     }
 }
 
-/// Transactions that run for other sessions, and whose commits a snapshot shows.
+/// Transactions that run for other sessions, and whose commits a snapshot shows. The snapshot of another session lists only those that run
+/// before the last one that has ended for it.
 fn unseen(snapshot: &str) -> String {
-    let snapshot = literal(snapshot);
+    let snapshot = format!("{}::pg_catalog.txid_snapshot", literal(snapshot));
     format!(
-        "SELECT running FROM pg_catalog.txid_snapshot_xip(pg_catalog.txid_current_snapshot()) AS running \
-         WHERE pg_catalog.txid_visible_in_snapshot(running, {snapshot}::pg_catalog.txid_snapshot)"
+        "WITH now AS MATERIALIZED (SELECT pg_catalog.txid_current_snapshot() AS seen) \
+         SELECT running FROM now, pg_catalog.txid_snapshot_xip(seen) AS running \
+         WHERE pg_catalog.txid_visible_in_snapshot(running, {snapshot}) \
+         UNION ALL SELECT running FROM now, pg_catalog.generate_series(pg_catalog.txid_snapshot_xmax(seen), \
+         pg_catalog.txid_snapshot_xmax({snapshot}) - 1) AS running \
+         WHERE pg_catalog.txid_visible_in_snapshot(running, {snapshot})"
     )
 }
 
@@ -254,7 +259,11 @@ mod tests {
     fn transactions_are_awaited_that_the_snapshot_shows_and_other_sessions_do_not() {
         assert_eq!(
             unseen("700:705:701,703"),
-            "SELECT running FROM pg_catalog.txid_snapshot_xip(pg_catalog.txid_current_snapshot()) AS running WHERE \
+            "WITH now AS MATERIALIZED (SELECT pg_catalog.txid_current_snapshot() AS seen) \
+             SELECT running FROM now, pg_catalog.txid_snapshot_xip(seen) AS running WHERE \
+             pg_catalog.txid_visible_in_snapshot(running, '700:705:701,703'::pg_catalog.txid_snapshot) \
+             UNION ALL SELECT running FROM now, pg_catalog.generate_series(pg_catalog.txid_snapshot_xmax(seen), \
+             pg_catalog.txid_snapshot_xmax('700:705:701,703'::pg_catalog.txid_snapshot) - 1) AS running WHERE \
              pg_catalog.txid_visible_in_snapshot(running, '700:705:701,703'::pg_catalog.txid_snapshot)"
         );
     }

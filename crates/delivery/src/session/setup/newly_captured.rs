@@ -32,6 +32,8 @@ pub(crate) struct NewlyCaptured {
     pub(crate) unpublished: Vec<TableName>,
     /// Tables that are published.
     pub(crate) published: Vec<TableName>,
+    /// Tables that were about to be published and cannot be any more. Each is newly captured again once it can.
+    pub(crate) withdrawn: Vec<TableName>,
 }
 
 impl NewlyCaptured {
@@ -63,6 +65,13 @@ impl NewlyCaptured {
                 new.unpublished.push(table.name.clone());
             }
         }
+        let remaining = progress.map_or(&[][..], |progress| &progress.tables);
+        new.withdrawn = remaining
+            .iter()
+            .filter(|one| one.publishing == PublishedSince::Pending)
+            .map(TableProgress::table)
+            .filter(|table| !new.unpublished.contains(table) && !new.published.contains(table))
+            .collect();
         new
     }
 }
@@ -110,6 +119,7 @@ pub(super) fn is_as_known(
     partitions.is_as_known()
         && new.published.is_empty()
         && (new.unpublished.is_empty() || !config.create_missing.publication())
+        && new.withdrawn.is_empty()
         && known_now(source_state, known, &new.published) == *known
         && log.restrictions == Some(restrictions)
         && signals.is_none_or(|table| source_state.publishes(table))
@@ -157,6 +167,7 @@ pub(super) async fn adopt<P: Source, K: Sink>(
     let mut progress = checkpoint.snapshot.take().unwrap_or_default();
     progress.follow_names(&source_state.captured_names());
     let new = NewlyCaptured::find(&source_state, &known_before, Some(&progress));
+    new.withdrawn.iter().for_each(|table| progress.forget(table));
     let mut unpublished = new.unpublished;
     if !config.create_missing.publication() {
         unpublished.clear();
