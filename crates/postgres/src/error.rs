@@ -431,6 +431,15 @@ impl PostgresError {
         }
     }
 
+    /// Marks a failure to reach a server, unless it was reached before.
+    pub(crate) fn at_connection(self, was_connected: bool) -> Self {
+        if was_connected {
+            self
+        } else {
+            self.at_first_connection()
+        }
+    }
+
     /// Converts an error of the client library: an error of the server, or any other failure.
     pub(crate) fn of_query(doing: &'static str, source: tokio_postgres::Error) -> Self {
         match source.as_db_error() {

@@ -121,13 +121,8 @@ impl PostgresSource {
         self.step_down();
         let config = &*self.config;
         let connected = connect_primary(config).await;
-        let (session, system_identifier) = connected.map_err(|error| {
-            if self.was_connected {
-                error
-            } else {
-                error.at_first_connection()
-            }
-        })?;
+        let (session, system_identifier) =
+            connected.map_err(|error| error.at_connection(self.was_connected))?;
         if config.failover == Failover::Always && session.server_version < FAILOVER_SLOTS_SINCE {
             return Err(PostgresError::NoFailoverSlots {
                 version: session.server_version,

@@ -5,22 +5,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
-use tokio::time::timeout;
 use walcast_kafka::KafkaConfig;
 
+use crate::background_read::BackgroundRead;
 use crate::remedy::describe;
-
-/// Time after which a certificate is read again.
-const VALID: Duration = Duration::from_secs(15);
-
-/// How long the first one is waited for.
-const FIRST_MAX: Duration = Duration::from_millis(500);
 
 /// Kind of rows that do not differ, among the counts of differences.
 const UNVERIFIABLE: &str = "unverifiable";
@@ -30,15 +22,7 @@ const UNVERIFIABLE: &str = "unverifiable";
 pub(crate) struct LastVerification {
     /// `None`: there is no topic of certificates.
     kafka: Option<Arc<KafkaConfig>>,
-    cached: watch::Sender<Cached>,
-}
-
-/// What was read last.
-#[derive(Debug)]
-struct Cached {
-    found: Result<Option<StoredCertificate>, String>,
-    read_at: Option<Instant>,
-    is_reading: bool,
+    newest: BackgroundRead<Option<StoredCertificate>>,
 }
 
 /// Certificate as it is stored, as far as it is shown.
@@ -102,11 +86,7 @@ impl LastVerification {
     fn new(kafka: Option<Arc<KafkaConfig>>) -> Self {
         Self {
             kafka,
-            cached: watch::Sender::new(Cached {
-                found: Ok(None),
-                read_at: None,
-                is_reading: false,
-            }),
+            newest: BackgroundRead::default(),
         }
     }
 
@@ -116,44 +96,16 @@ impl LastVerification {
         let Some(kafka) = &self.kafka else {
             return Ok(None);
         };
-        let mut read = self.cached.subscribe();
-        self.read_if_due(kafka);
-        let first = read.wait_for(|cached| cached.read_at.is_some());
-        // Whatever is known then is the answer.
-        drop(timeout(FIRST_MAX, first).await);
-        let cached = self.cached.borrow();
+        let newest = self
+            .newest
+            .view(|| last_certificate(KafkaConfig::clone(kafka)))
+            .await;
+        if let Some(reason) = newest.error {
+            return Err(reason);
+        }
         let now = Timestamp::now().as_microsecond();
-        match &cached.found {
-            Ok(found) => Ok(found.as_ref().map(|stored| stored.report(now))),
-            Err(reason) => Err(reason.clone()),
-        }
-    }
-
-    /// Reads the certificate in the background if what is known is too old.
-    fn read_if_due(&self, kafka: &Arc<KafkaConfig>) {
-        let begins = self.cached.send_if_modified(|cached| {
-            let is_due = !cached.is_reading && cached.read_at.is_none_or(|at| at.elapsed() >= VALID);
-            cached.is_reading |= is_due;
-            is_due
-        });
-        if !begins {
-            return;
-        }
-        let (kafka, cached) = (KafkaConfig::clone(kafka), self.cached.clone());
-        tokio::spawn(async move {
-            let found = match walcast_kafka::last_verification(kafka).await {
-                Ok(Some(stored)) => parse(&stored).map(Some),
-                Ok(None) => Ok(None),
-                Err(error) => Err(describe(&error)),
-            };
-            cached.send_modify(|cached| {
-                *cached = Cached {
-                    found,
-                    read_at: Some(Instant::now()),
-                    is_reading: false,
-                };
-            });
-        });
+        let certificate = newest.value.as_deref().and_then(Option::as_ref);
+        Ok(certificate.map(|stored| stored.report(now)))
     }
 }
 
@@ -161,6 +113,12 @@ impl fmt::Debug for LastVerification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LastVerification").finish_non_exhaustive()
     }
+}
+
+async fn last_certificate(kafka: KafkaConfig) -> Result<Option<StoredCertificate>, String> {
+    let stored = walcast_kafka::last_verification(kafka).await;
+    let stored = stored.map_err(|error| describe(&error))?;
+    stored.as_deref().map(parse).transpose()
 }
 
 /// The last certificates of a connector, the newest first.

@@ -80,7 +80,7 @@ async fn a_commit_that_waits_for_a_standby_is_sent_once_others_see_it() {
     let (second, second_xid) = begin(&world).await;
     first.batch_execute("COMMIT").await.unwrap();
     await_waiting_for(&world, &second_xid).await;
-    let set = world.postgres.set_setting("synchronous_standby_names", "nobody");
+    let set = world.postgres.set_setting("synchronous_standby_names", "absent");
     set.await.unwrap();
     // The server begins to wait for standbys a moment later.
     let inserting = loop {

@@ -99,13 +99,8 @@ impl PolledSource for PostgresOutboxes {
 
     async fn acquire_leadership(&mut self) -> Result<(), BoxedPortError> {
         self.step_down();
-        let session = connect(&self.config).await.map_err(|error| {
-            if self.was_connected {
-                error
-            } else {
-                error.at_first_connection()
-            }
-        })?;
+        let connected = connect(&self.config).await;
+        let session = connected.map_err(|error| error.at_connection(self.was_connected))?;
         self.was_connected = true;
         let leader = LeaderTransaction::acquire(session, &self.config, &self.role).await?;
         self.leader = Some(leader);
